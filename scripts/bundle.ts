@@ -37,7 +37,8 @@ const STANDALONE = [
  */
 const BOOT: { readonly [chunk: string]: readonly string[] } = {
   contract: ["index", "gateway/index", "gateway/fields", "gateway/statuses", "errors", "ipc/programs"],
-  arbiter: ["cli/command", "arbiter/arbiter"],
+  // The last two are for its late modules, which must not bring the worker's chunk.
+  arbiter: ["cli/command", "arbiter/arbiter", "log/rate-limit", "loader/locate"],
   control: [
     "control/control-server",
     "control/death-routes",

@@ -24,8 +24,11 @@ const BUDGETS: { readonly [program: string]: Budget } = {
   "worker/watchdog/thread.cjs": { files: 1, kilobytes: 40 },
 };
 
-/** Modules that a worker loads a moment after it is ready, so that the start does not pay for it: counting without system calls. */
-const LATE = /\/chunks\/(vitals|shared-memory)\.js$|\/koffi/;
+/**
+ * Modules that are loaded a moment after the start, which does not pay for them: counting without system calls, and the
+ * arbiter's watch of its control group.
+ */
+const LATE = /\/chunks\/(vitals|shared-memory|group-pressure)\.js$|\/koffi/;
 const LATE_BUDGET: Budget = { files: 6, kilobytes: 90 };
 
 interface Coverage {
@@ -86,6 +89,31 @@ test("arbiter, worker and watchdog of a gateway app load no more modules than th
       LATE_BUDGET,
     );
   }
+});
+
+const CHUNKS = join(import.meta.dirname, "..", "dist", "chunks");
+
+/** The chunks that one imports: for certain, or when it needs them. */
+function imported(chunk: string, pattern: RegExp): string[] {
+  return [...readFileSync(join(CHUNKS, chunk), "utf8").matchAll(pattern)].map(([, name]) => name as string);
+}
+
+function reach(chunk: string): Set<string> {
+  const reached = new Set([chunk]);
+  for (const each of reached)
+    for (const name of imported(each, /^import (?:.* from )?'\.\/(.+\.js)';/gm)) reached.add(name);
+  return reached;
+}
+
+test("what an arbiter loads late does not bring the chunk of the worker", () => {
+  assert.ok(reach("arbiter.js").has("common.js"));
+  const late = ["arbiter.js", "control.js", "common.js"].flatMap((chunk) =>
+    imported(chunk, /\bimport\('\.\/(.+?\.js)'\)/g),
+  );
+  assert.ok(late.includes("sampler.js") && late.includes("group-pressure.js"), late.join());
+  const bring = new Set(late.filter((chunk) => reach(chunk).has("worker.js")));
+  // Three are commands; a configuration file is loaded as an app is.
+  assert.deepEqual([...bring].sort(), ["completion.js", "config-file.js", "doctor.js", "init.js"]);
 });
 
 function assertWithin(program: string, files: readonly string[], budget: Budget): void {

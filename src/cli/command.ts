@@ -2,12 +2,10 @@
 import { resolve } from "node:path";
 import { BootReport, checkConfig, runArbiter, startDaemon } from "../arbiter/index.ts";
 import type { Configuration } from "../config/config.ts";
-import { nearestName } from "../config/nearest-name.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { parseCommandLine, wordsInEnvironment } from "./command-line.ts";
 import { ConfigurationReader, requireApp, type TracedConfiguration } from "./configuration.ts";
 import { asDevelopment, developmentLayer, enterDevelopment } from "./development.ts";
-import { COMMAND_NAMES, CONTROL_NAMES, mistakenCommand } from "./mistaken-command.ts";
 
 /**
  * Runs the command and returns the exit code. Prints a FatalError as one line on stderr, after its detail if any.
@@ -17,7 +15,7 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
   // The process that started this one may wait for a report: the --daemon command, or an older arbiter.
   const report = BootReport.fromEnvironment();
   try {
-    return await dispatch(args[0] === "help" ? helpArguments(args.slice(1)) : args, report);
+    return await dispatch(args[0] === "help" ? await helpArguments(args.slice(1)) : args, report);
   } catch (error) {
     const { message, exitCode = ExitCode.failure } = error as Partial<FatalError>;
     report?.failed(message ?? String(error), exitCode);
@@ -43,10 +41,12 @@ async function dispatch(args: readonly string[], report: BootReport | undefined)
 }
 
 /** `tsgun help ctl scale` is `tsgun ctl scale --help`. */
-function helpArguments([name, ...below]: readonly string[]): string[] {
+async function helpArguments([name, ...below]: readonly string[]): Promise<string[]> {
   if (name === undefined || name === "help") return ["--help"];
+  const { COMMAND_NAMES, CONTROL_NAMES } = await import("./mistaken-command.ts");
   if ((COMMAND_NAMES as readonly string[]).includes(name)) return [name, ...below, "--help"];
   if ((CONTROL_NAMES as readonly string[]).includes(name)) return ["ctl", name, "--help"];
+  const { nearestName } = await import("../config/nearest-name.ts");
   const nearest = nearestName(name, COMMAND_NAMES);
   const hint = nearest === undefined ? "" : `; did you mean tsgun help ${nearest}?`;
   throw new FatalError(`there is no command ${name}${hint} (see tsgun --help)`, ExitCode.usage);
@@ -67,7 +67,7 @@ async function serve(args: readonly string[], report: BootReport | undefined): P
     assumed,
   );
   const configuration = await reader.readWithVariables();
-  rejectMistakenApp(configuration.config);
+  await rejectMistakenApp(configuration.config);
   if (configuration.config.printConfig || configuration.config.checkConfig)
     return await inspect(configuration);
   await requireApp(configuration);
@@ -83,8 +83,11 @@ async function serve(args: readonly string[], report: BootReport | undefined): P
 }
 
 /** Rejects an app that looks like a mistaken command. @throws FatalError (usage) */
-function rejectMistakenApp({ app, chdir }: TracedConfiguration["config"]): void {
-  const message = app === undefined ? undefined : mistakenCommand(app, [], resolve(chdir ?? "."));
+async function rejectMistakenApp({ app, chdir }: TracedConfiguration["config"]): Promise<void> {
+  // Most apps are named by a file, or in parts.
+  if (app === undefined || !/^[a-zA-Z]+$/.test(app)) return;
+  const { mistakenCommand } = await import("./mistaken-command.ts");
+  const message = mistakenCommand(app, [], resolve(chdir ?? "."));
   if (message !== undefined) throw new FatalError(`${message} (see tsgun --help)`, ExitCode.usage);
 }
 

@@ -6,11 +6,14 @@ import type { Config } from "../../config/settings.ts";
 import type { Due } from "../../ipc/messages.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
 import { residentMemory } from "../../system/resident-memory.ts";
-import { GroupPressure } from "./group-pressure.ts";
+import type { GroupPressure } from "./group-pressure.ts";
 import type { Pool } from "./pool.ts";
 import type { StopCause, WorkerRecord } from "./roster.ts";
 
 const MEASURE_INTERVAL_MS = 2000;
+
+/** The watch of the control group is loaded when the start is over. */
+const LOAD_GROUP_AFTER_MS = 1000;
 
 /**
  * How long the next worker in a slot may exceed the limit. Otherwise workers would do nothing but boot if the limit is
@@ -54,13 +57,15 @@ export class Recycling {
   readonly #dependencies: RecyclingDependencies;
   /** When a worker of a slot last exceeded the limit. */
   readonly #exceededAt = new Map<number, number>();
-  readonly #group: GroupPressure;
+  #group: GroupPressure | undefined;
+  /** Infinity once its module is being loaded. */
+  #loadGroupAt: number;
   #timer: NodeJS.Timeout | undefined;
   #isFailureLogged = false;
 
   constructor(dependencies: RecyclingDependencies) {
     this.#dependencies = dependencies;
-    this.#group = new GroupPressure(dependencies);
+    this.#loadGroupAt = dependencies.pool.now + LOAD_GROUP_AFTER_MS;
   }
 
   /** A worker reports that it is due for replacement. */
@@ -83,9 +88,23 @@ export class Recycling {
 
   /** Replaces the largest worker if the control group is nearly full, and that is asked for. Call on every turn of the loop. */
   review(): void {
-    this.#group.review((worker, sizes, log) => {
+    if (this.#dependencies.pool.now >= this.#loadGroupAt) this.#loadGroup();
+    this.#group?.review((worker, sizes, log) => {
       if (!this.#isExamined(worker)) this.#replace(worker.id, { reason: "max_memory", text: sizes }, log);
     });
+  }
+
+  #loadGroup(): void {
+    this.#loadGroupAt = Number.POSITIVE_INFINITY;
+    import("./group-pressure.ts").then(
+      ({ GroupPressure }) => {
+        this.#group = new GroupPressure(this.#dependencies);
+      },
+      (error: Error) => {
+        const { log } = this.#dependencies;
+        log.warning("The memory of the control group is not watched: restart this server", error);
+      },
+    );
   }
 
   /** Replaces workers whose measured memory exceeds their limit. */

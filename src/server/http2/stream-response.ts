@@ -62,11 +62,12 @@ export class StreamSender implements Transport {
     length: number | undefined,
   ): void {
     this.#host.responding(asksToClose(fields));
-    this.#watch?.respond(status, fields, length, 0);
+    const sent = this.#statusFor(status);
+    this.#watch?.respond(sent, fields, length, 0);
     if (this.#isGone) return;
     const isBare = content.length === 0;
     if (!isBare) this.#watch?.sent(content);
-    this.#respond(status, fields, length, { endStream: isBare });
+    this.#respond(sent, fields, length, { endStream: isBare });
     if (isBare) return;
     this.isWhole = true;
     this.#stream.end(content);
@@ -74,7 +75,8 @@ export class StreamSender implements Transport {
 
   sendHead(status: number, fields: string[], length: number | undefined): void {
     this.#host.responding(asksToClose(fields));
-    this.#watch?.respond(status, fields, length, 0);
+    const sent = this.#statusFor(status);
+    this.#watch?.respond(sent, fields, length, 0);
     if (this.#isGone) return;
     const isBare = this.headOnly || forbidsContent(status);
     if (!isBare) {
@@ -82,7 +84,15 @@ export class StreamSender implements Transport {
         if (!this.#isGone) this.#stream.sendTrailers(responseFields(this.#trailers));
       });
     }
-    this.#respond(status, fields, length, isBare ? { endStream: true } : { waitForTrailers: true });
+    this.#respond(sent, fields, length, isBare ? { endStream: true } : { waitForTrailers: true });
+  }
+
+  /**
+   * The status that tells the client what the app's means. An extended CONNECT has opened its tunnel with any 2xx (RFC 8441
+   * section 5), but here the app has not changed protocols.
+   */
+  #statusFor(status: number): number {
+    return this.upgradable && status < 300 ? 501 : status;
   }
 
   #respond(

@@ -87,6 +87,51 @@ test("an app that takes no upgrades responds as usual", async (context) => {
   stream.close();
 });
 
+for (const [what, respondTo, content] of [
+  ["at once", (respond: Respond) => respond(200, {}, "a page"), "a page"],
+  ["without content", (respond: Respond) => respond(204, {}, null), ""],
+  [
+    "in pieces",
+    async (respond: Respond) => {
+      const writer = respond(200);
+      await writer.write("a ");
+      await writer.end("page");
+    },
+    "a page",
+  ],
+] as const)
+  test(`an answer ${what} with a 2xx never opens a WebSocket`, async (context) => {
+    const engine = await startHttp2Engine(context, async (_request, respond) => {
+      await respondTo(respond);
+    });
+    const session = await engine.session();
+    context.after(() => session.destroy());
+    const [stream, status] = await tunnel(session);
+    assert.equal(status, 501);
+    let text = "";
+    stream.setEncoding("latin1").on("data", (piece: string) => {
+      text += piece;
+    });
+    // Behind its response, the stream is closed without waiting for the client's end.
+    await once(stream, "close");
+    assert.deepEqual([text, stream.rstCode], [content, 0]);
+    assert.equal((await ask(session)).status, content === "" ? 204 : 200);
+    assert.deepEqual(engine.errors, []);
+  });
+
+test("a handler without upgrade beside it may change protocols too", async (context) => {
+  const engine = await startHttp2Engine(context, (_request, respond) => {
+    const stream = respond.upgrade({ upgrade: "websocket" });
+    stream.pipe(stream);
+  });
+  const session = await engine.session();
+  context.after(() => session.destroy());
+  const [stream, status] = await tunnel(session);
+  assert.equal(status, 200);
+  await echoed(stream);
+  stream.close();
+});
+
 test("clients that leave while the app writes end no worker whose app does not listen for that", async (context) => {
   const taken: Duplex[] = [];
   const engine = await startHttp2Engine(context, {

@@ -18,6 +18,7 @@ import { ROOT, readPage } from "../support/page.ts";
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   "bench/run.ts": ["--rounds", "--servers"],
   "npm run fuzz": ["--cases", "--subject", "--seed", "--file"],
+  "npm run chaos:memory": ["--lives", "--reloads", "--commands"],
   curl: ["--unix-socket"],
   docker: ["--stop-timeout"],
   kubectl: ["--cpu-percent", "--min", "--max"],

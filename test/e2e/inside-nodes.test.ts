@@ -51,8 +51,9 @@ for (const node of [process.execPath, ...otherNodes]) {
       const waiting = server.begin("/never?order=7");
       await until("the request is seen", async () => (await ctl("requests")).includes("/never?order=7"));
       const holder = await until("a page has the request", async () => {
-        const { workers } = await server.report<StatsReport>("/stats");
-        return workers.find(({ inFlight }) => inFlight === 1)?.pid;
+        const { workers, totals } = await server.report<StatsReport>("/stats");
+        // An answered request is counted a moment later, and in flight until then.
+        return totals.requests === 22 && workers.find(({ inFlight }) => inFlight === 1)?.pid;
       });
 
       const stats = await server.report<StatsReport>("/stats");

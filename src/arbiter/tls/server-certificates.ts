@@ -39,6 +39,11 @@ export class ServerCertificates {
     return { ...material, ticketKeys: this.#ticketKeys.current };
   }
 
+  /** The keys of session tickets that a worker should have; undefined without TLS. */
+  get ticketKeys(): string | undefined {
+    return this.#ticketKeys?.current;
+  }
+
   /** Returns new keys of session tickets, for the workers, when they are due. */
   newTicketKeys(): string | undefined {
     return this.#ticketKeys?.review();

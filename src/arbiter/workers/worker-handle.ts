@@ -74,6 +74,11 @@ export class WorkerHandle {
     return this.#assignment.watchesBoot;
   }
 
+  /** The keys of session tickets that it began with; undefined without TLS. */
+  get firstTicketKeys(): string | undefined {
+    return this.#assignment.tls?.ticketKeys;
+  }
+
   constructor(launch: WorkerLaunch, post: (event: ArbiterEvent) => void) {
     const { id } = launch;
     this.id = id;

@@ -8,6 +8,7 @@ import { ownStopCause } from "../pool/stop-cause.ts";
 import type { FileReload } from "../reload/file-reload.ts";
 import type { Generations } from "../reload/generations.ts";
 import type { Stats } from "../stats/stats.ts";
+import type { ServerCertificates } from "../tls/server-certificates.ts";
 import type { WorkerQuestions } from "./questions.ts";
 import type { WorkerProcesses } from "./worker-processes.ts";
 
@@ -15,6 +16,7 @@ export interface WorkerMessageDependencies {
   readonly pool: Pool;
   readonly generations: Generations;
   readonly workerProcesses: WorkerProcesses;
+  readonly certificates: Pick<ServerCertificates, "ticketKeys">;
   readonly recycling: Recycling;
   readonly fileReload: FileReload;
   readonly arbiterLog: ArbiterLog;
@@ -31,7 +33,7 @@ export class WorkerMessages {
   }
 
   handle(id: number, message: FromWorker): void {
-    const { pool, workerProcesses, recycling, fileReload, questions } = this.#dependencies;
+    const { pool, workerProcesses, certificates, recycling, fileReload, questions } = this.#dependencies;
     switch (message.type) {
       case "booting":
         workerProcesses.assign(id);
@@ -43,6 +45,7 @@ export class WorkerMessages {
         fileReload.loaded(pool.find(id)?.generation ?? 0, message.files);
         return;
       case "ready":
+        workerProcesses.completeTicketKeys(id, certificates.ticketKeys);
         if (this.#provesApp(id)) this.#dependencies.arbiterLog.serving(message.serving);
         this.#dependencies.stats.ready(id);
         pool.workerReady(id);

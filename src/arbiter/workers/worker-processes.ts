@@ -158,6 +158,12 @@ export class WorkerProcesses {
     this.#handles.get(id)?.send(message);
   }
 
+  /** Sends a worker that has become ready the keys of session tickets if they are new: one that boots gets none. */
+  completeTicketKeys(id: number, keys: string | undefined): void {
+    const handle = this.#handles.get(id);
+    if (keys !== undefined && keys !== handle?.firstTicketKeys) handle?.send({ type: "ticket-keys", keys });
+  }
+
   broadcast(message: ToWorker<Config>): void {
     for (const handle of this.#handles.values()) handle.send(message);
   }

@@ -168,6 +168,11 @@ You may give \`--nginx\`, \`--systemd\` and \`--kubernetes\` several times. The 
 checked against that service's configuration. An \`EnvironmentFile=\` is not read. In the app's folder doctor also reads
 \`package.json\` (for its dependencies) and \`Dockerfile\`. Run it on the server, in the app's folder.
 
+A certificate's names are compared with those that nginx verifies, by \`proxy_ssl_verify\`, and with those for which clients reach tsgun
+itself. A variable in \`proxy_ssl_name\` other than \`$host\`, \`$http_host\`, \`$server_name\`, \`$ssl_server_name\` and \`$proxy_host\`
+is not followed, nor is what a hook \`sslContext\` makes of the certificates. Who may write a file is judged by its mode and that of
+all folders on the way to it and to what a symbolic link points to, without access control lists.
+
 | exit code | meaning |
 | --- | --- |
 | 0 | no errors; there may be warnings |

@@ -21,6 +21,7 @@ import { displayed } from "../loader/locate.ts";
 import { workerCount } from "../system/cpu-limit.ts";
 import { parseCommandLine, wordsInEnvironment } from "./command-line.ts";
 import { ConfigurationReader } from "./configuration.ts";
+import { trustedFiles } from "./doctor-files.ts";
 import { machineFacts, socketFile } from "./doctor-machine.ts";
 import { findServer } from "./doctor-server.ts";
 import { shellWords } from "./shell-words.ts";
@@ -75,7 +76,10 @@ export async function gatherFacts(options: DoctorOptions): Promise<Gathered> {
     dependencies: Object.keys(readManifest(folder).dependencies ?? {}),
     nodeEnv: process.env.NODE_ENV,
     bound: [...(streams.length > 0 ? streams : config.bind), ...slotAddresses(config)],
-    machine: machineFacts(nginx.setup.user, server?.status.pid),
+    machine: {
+      ...machineFacts(nginx.setup.user, server?.status.pid),
+      trusted: trustedFiles({ config, folder, services: systemd.services, server }),
+    },
     server,
   };
   const certificates = await certificatesOf(config, folder);

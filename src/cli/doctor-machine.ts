@@ -20,7 +20,7 @@ const LOOKUP_TIMEOUT_MS = 5000;
  * @param user nginx's user and optional group from its configuration; may be empty
  * @param pid of the running server: its control group's limits are used
  */
-export function machineFacts(user: readonly string[], pid: number | undefined): Machine {
+export function machineFacts(user: readonly string[], pid: number | undefined): Omit<Machine, "trusted"> {
   const { cpus, source } = cpuLimit("/", undefined, pid ?? "self");
   const somaxconn = readText("/proc/sys/net/core/somaxconn");
   return {
@@ -46,7 +46,7 @@ function hasKoffi(): boolean {
   }
 }
 
-function output(command: string, ...args: readonly string[]): string | undefined {
+export function output(command: string, ...args: readonly string[]): string | undefined {
   const { status, stdout, stderr } = spawnSync(command, args, {
     encoding: "utf8",
     timeout: LOOKUP_TIMEOUT_MS,

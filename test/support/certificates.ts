@@ -17,6 +17,8 @@ export interface Wish {
   readonly days?: number;
   /** As for openssl's `-newkey`. */
   readonly key?: readonly string[];
+  /** Of the signature, as openssl names it. Default: sha256. */
+  readonly hash?: string;
 }
 
 const CURVE = ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
@@ -50,7 +52,13 @@ export class TestAuthority {
 
   /** Signs a certificate, whose files are NAME.pem and NAME.key. */
   sign(name: string, wish: Wish = {}): CertificateFiles {
-    const { names = "DNS:localhost,IP:127.0.0.1", subject = `/CN=${name}`, days = 30, key = CURVE } = wish;
+    const {
+      names = "DNS:localhost,IP:127.0.0.1",
+      subject = `/CN=${name}`,
+      days = 30,
+      key = CURVE,
+      hash = "sha256",
+    } = wish;
     openssl(this.folder, [
       ...["req", "-nodes", "-newkey", ...key, "-subj", subject],
       ...["-keyout", `${name}.key`, "-out", `${name}.csr`],
@@ -58,7 +66,16 @@ export class TestAuthority {
     writeFileSync(join(this.folder, `${name}.ext`), names === "" ? "" : `subjectAltName=${names}\n`);
     openssl(this.folder, [
       ...["x509", "-req", "-in", `${name}.csr`, "-CA", `${this.name}.pem`, "-CAkey", `${this.name}.key`],
-      ...["-CAcreateserial", "-extfile", `${name}.ext`, "-days", String(days), "-out", `${name}.pem`],
+      ...[
+        `-${hash}`,
+        "-CAcreateserial",
+        "-extfile",
+        `${name}.ext`,
+        "-days",
+        String(days),
+        "-out",
+        `${name}.pem`,
+      ],
     ]);
     return { certificate: join(this.folder, `${name}.pem`), key: join(this.folder, `${name}.key`) };
   }

@@ -36,6 +36,7 @@ const MACHINE: Machine = {
   nginxVersion: [1, 22, 1],
   nginxUser: { name: "www-data", uid: 33, gids: [33], groups: ["www-data"] },
   sockets: [],
+  trusted: { owners: [0, 1000], files: [] },
 };
 
 export const VERSION = "0.1.0";

@@ -3,6 +3,7 @@ import type { Address } from "../../config/address.ts";
 import { type Config, type SettingName, settingLabel } from "../../config/settings.ts";
 import type { StatusReport } from "../../control/api.ts";
 import type { CertificateMaterial } from "../../ipc/tls-material.ts";
+import type { CertificateStrength } from "../../tls/strength.ts";
 import type { Image } from "./dockerfile.ts";
 import type { Container, Pod } from "./kubernetes-pods.ts";
 import type { NginxSetup } from "./nginx-sites.ts";
@@ -49,13 +50,45 @@ export interface ExaminedSocket extends PathStep {
   readonly folders: readonly PathStep[];
 }
 
+export type ExaminedCertificate = Pick<CertificateMaterial, "file" | "names" | "notAfter">;
+
+/** The certificates of a file, in its order. */
+export interface ExaminedChain {
+  readonly file: string;
+  readonly links: readonly CertificateStrength[];
+}
+
 export interface ExaminedCertificates {
   /** When they were read, in milliseconds since 1970. */
   readonly now: number;
-  readonly found: readonly Pick<CertificateMaterial, "file" | "names" | "notAfter">[];
+  readonly found: readonly ExaminedCertificate[];
+  /** The certificate of the admin listener, if it has one. */
+  readonly admin: readonly ExaminedCertificate[];
+  /** All that can be parsed, also where something else prevents serving. */
+  readonly chains: readonly ExaminedChain[];
   readonly warnings: readonly string[];
   /** Why the server would not start with them. */
   readonly fault?: string;
+}
+
+/** A file or folder that others than its owner might write. */
+export interface WritableStep extends PathStep {
+  /** Whether its group has members beside its owner and root. */
+  readonly isShared: boolean;
+}
+
+/** A file that the server reads, and trusts. */
+export interface TrustedFile extends WritableStep {
+  /** The setting that names it. */
+  readonly setting: SettingName;
+  /** All folders on the way to it, also to what a symbolic link points to. */
+  readonly folders: readonly WritableStep[];
+}
+
+export interface TrustedFiles {
+  /** User ids: root, the user as whom the server starts, and the one who runs doctor. */
+  readonly owners: readonly number[];
+  readonly files: readonly TrustedFile[];
 }
 
 export interface Machine {
@@ -75,6 +108,8 @@ export interface Machine {
   readonly sockets: readonly ExaminedSocket[];
   /** The files of TLS; absent without TLS. */
   readonly certificates?: ExaminedCertificates;
+  /** Configuration, certificates, keys and tokens. */
+  readonly trusted: TrustedFiles;
 }
 
 export interface RunningWorker {

@@ -76,6 +76,12 @@ function streamPass(
   return proxyPass(`stream://${pass.args[0] ?? ""}`, around, groups);
 }
 
+/** The same server of a stream, where a variable that `proxy_pass` names has this value. */
+export function passTo({ place, location, scopes }: ProxyPass, address: string): ProxyPass {
+  const groups = scopes.flat().filter(({ name }) => name === "upstream");
+  return proxyPass(`stream://${address}`, { place, location, scopes }, groups.map(upstreamGroup));
+}
+
 function upstreamGroup({ args, block = [], place }: Directive): UpstreamGroup {
   const servers = block.filter(({ name }) => name === "server").map((entry) => upstream(entry.args[0] ?? ""));
   return {

@@ -14,6 +14,7 @@ import { NGINX_CASES } from "./nginx-cases.ts";
 import { PROXY_PROTOCOL_CASES } from "./proxy-protocol-cases.ts";
 import type { Case } from "./rule-case.ts";
 import { SYSTEMD_CASES } from "./systemd-cases.ts";
+import { TRUSTED_FILES_CASES } from "./trusted-files-cases.ts";
 
 const CASES: readonly Case[] = [
   ...NGINX_CASES,
@@ -24,6 +25,7 @@ const CASES: readonly Case[] = [
   ...CONFIGURATION_CASES,
   ...ENVIRONMENT_CASES,
   ...MACHINE_CASES,
+  ...TRUSTED_FILES_CASES,
 ];
 
 for (const { rule: id, what, ill, well, where, says } of CASES) {

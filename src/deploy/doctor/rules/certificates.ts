@@ -1,5 +1,6 @@
 /** Certificates that end, and files of TLS that cannot be used. */
 import { dayOf, daysLeft } from "../../../tls/certificate.ts";
+import type { CertificateStrength } from "../../../tls/strength.ts";
 import type { Facts } from "../facts.ts";
 import type { Match, Rule } from "../finding.ts";
 
@@ -19,8 +20,8 @@ function odd({ machine }: Facts): Match[] {
 
 /** Certificates with `from` to `to` days left, the latter excluded. */
 function ending({ machine }: Facts, from: number, to: number): Match[] {
-  const { found = [], now = 0 } = machine.certificates ?? {};
-  return found.flatMap(({ file, names, notAfter }) => {
+  const { found = [], admin = [], now = 0 } = machine.certificates ?? {};
+  return [...found, ...admin].flatMap(({ file, names, notAfter }) => {
     const left = daysLeft(notAfter, now);
     if (left < from || left >= to) return [];
     const of = names.length === 0 ? "the certificate" : `the certificate of ${names.join(", ")}`;
@@ -28,6 +29,30 @@ function ending({ machine }: Facts, from: number, to: number): Match[] {
       { where: file, what: `${of} ends on ${dayOf(notAfter)}, in ${left === 1 ? "1 day" : `${left} days`}` },
     ];
   });
+}
+
+/** Sizes below which OpenSSL refuses keys at its level 2 (SSL_CTX_set_security_level), as do browsers. */
+const LEAST_BITS: { readonly [key: string]: number } = { rsa: 2048, "rsa-pss": 2048, dsa: 2048, ec: 224 };
+
+function weaknesses({ key, bits, weakHash }: CertificateStrength): string[] {
+  const least = LEAST_BITS[key] ?? 0;
+  return [
+    ...(bits !== undefined && bits < least
+      ? [`has a key of ${key.toUpperCase()} with ${bits} bits, less than ${least}`]
+      : []),
+    ...(weakHash === undefined ? [] : [`is signed with ${weakHash}`]),
+  ];
+}
+
+function weak({ machine }: Facts): Match[] {
+  return (machine.certificates?.chains ?? []).flatMap(({ file, links }) =>
+    links.flatMap((link, index) =>
+      weaknesses(link).map((weakness) => ({
+        where: file,
+        what: `${index === 0 ? "the certificate" : `certificate number ${index + 1}`} (${link.subject}) ${weakness}`,
+      })),
+    ),
+  );
 }
 
 const RENEW = "renew it (certbot renew), then tsgun ctl reload";
@@ -49,6 +74,15 @@ export const CERTIFICATES: readonly Rule[] = [
     breaks: "Clients refuse the server, or somebody else can pass for it.",
     mend: "renew the certificate, write the server's own certificate first, or chmod o= the key",
     check: odd,
+  },
+  {
+    id: "tls-weak",
+    level: "warning",
+    title: `a certificate, or one of its chain or of \`ca-certs\`, has a key of RSA below ${LEAST_BITS.rsa} bits or of an elliptic curve below ${LEAST_BITS.ec}, or is signed with SHA-1 or MD5`,
+    breaks:
+      "Browsers and other clients refuse it, and so does a newer Node (24 and later): the server would not start.",
+    mend: "make a new key (openssl ecparam -name prime256v1 -genkey) and have its certificate signed with SHA-256",
+    check: weak,
   },
   {
     id: "tls-ends-now",

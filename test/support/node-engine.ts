@@ -19,6 +19,7 @@ import { connectTo, listenBehindFront, OVER_TLS, tlsFront } from "./tls-front.ts
 
 export interface NodeEngine {
   readonly server: NodeServer;
+  readonly port: number;
   client(): Promise<RawClient>;
 }
 
@@ -78,6 +79,7 @@ export async function startNodeEngine(
   test.after(() => server.destroy());
   return {
     server,
+    port,
     client: async () => new RawClient(await connectTo(port)),
   };
 }

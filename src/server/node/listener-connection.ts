@@ -55,8 +55,6 @@ export class ListenerConnection implements WatchedPeer {
   isInternal = false;
   /** How many requests have arrived. */
   requests = 0;
-  /** Whether the response to the latest of them ends the connection, unless the app keeps it alive. */
-  closing = false;
   /** Whether a request has been refused. What comes behind it is not read as requests: its framing is not trusted. */
   hasRefused = false;
   /** Hands the connection over to another protocol, which the last request asks for, once all requests before it have been answered. */
@@ -131,13 +129,16 @@ export class ListenerConnection implements WatchedPeer {
   begin(exchange: ListenerExchange): void {
     this.requests += 1;
     this.#headSince = undefined;
+    const { last } = this;
+    if (last === undefined) this.#first = exchange;
+    else last.next = exchange;
+  }
+
+  /** The exchange of the latest request, if its response is not complete. */
+  get last(): ListenerExchange | undefined {
     let last = this.#first;
-    if (last === undefined) {
-      this.#first = exchange;
-      return;
-    }
-    while (last.next !== undefined) last = last.next;
-    last.next = exchange;
+    while (last?.next !== undefined) last = last.next;
+    return last;
   }
 
   /** The exchanges without a complete response, in the order of their requests. */

@@ -132,7 +132,9 @@ export class ListenerConnections {
   }
 
   open(socket: Socket, known: KnownEndpoints): void {
-    const connection = new ListenerConnection(socket, this.#clock.now, this, known);
+    const lingerMs = this.#lingerMs;
+    const now = lingerMs === undefined ? this.#clock.now : this.#clock.exact;
+    const connection = new ListenerConnection(socket, now, this, known);
     connection.isInternal = isInternal(socket);
     const before = (socket as ConnectedSocket)[CONNECTION];
     (socket as ConnectedSocket)[CONNECTION] = connection;
@@ -141,15 +143,18 @@ export class ListenerConnections {
     this.#heads.start();
     this.#limiter.connectionOpened(descriptorOf(socket));
     whenClosed(socket, before);
+    // Accepted before the drain, and in the front or its handshake until now.
+    if (lingerMs !== undefined) this.#closeIdleLater(lingerMs);
   }
 
   /**
-   * Whether a request that has arrived may be passed on. None may behind a refused one, whose response ends the connection,
-   * nor while the response to the last one is not complete (RFC 9112 section 9.6): it would run without a response.
+   * Whether a request that has arrived may be passed on. None may behind a refused one, nor behind another whose response ends
+   * the connection (RFC 9112 section 9.6): it would run without a response. A response that has not said so does not, though
+   * the server drains: the client may have all of it before node reports that it is complete, over TLS a turn later.
    */
   takes(connection: ListenerConnection): boolean {
     if (connection.refused || connection.hasRefused) return false;
-    return !(connection.closing && connection.inUse);
+    return connection.last?.isLast !== true;
   }
 
   closed(connection: ListenerConnection): void {

@@ -106,6 +106,14 @@ export class ListenerExchange {
     if (!this.response.headersSent) this.response.shouldKeepAlive = false;
   }
 
+  /** Whether this response ends the connection: as its head says, once that is made; the app may have written its own. */
+  get isLast(): boolean {
+    const { response } = this;
+    return response.headersSent
+      ? (response as ServerResponse & { _last?: boolean })._last === true
+      : !response.shouldKeepAlive;
+  }
+
   /** Returns the reason to break off this exchange, or undefined. Call on every tick. */
   overdue(now: number): HttpError | undefined {
     if (this.#brokenOff) return undefined;

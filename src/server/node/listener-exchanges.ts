@@ -103,8 +103,7 @@ export class ListenerExchanges {
     connection.begin(exchange);
     // Not `once`, which costs each request a wrapper and its removal.
     response.on("close", this.#onClose);
-    connection.closing = this.#connections.closesNext(connection);
-    if (connection.closing) exchange.closeAfter();
+    if (this.#connections.closesNext(connection)) exchange.closeAfter();
     const head = this.#head;
     const status = refusalOf(request, head, limits, onHeadLimit);
     if (status !== undefined) {
@@ -274,12 +273,12 @@ export class ListenerExchanges {
     exchange.breakOff(error, connection, this.#clock.now);
   }
 
-  /** Ends each connection with the response to the latest of its requests: those before it are answered as well. */
+  /**
+   * Ends each connection with the response to the latest of its requests: those before it are answered as well. Where its
+   * head has been sent, the client may send one more.
+   */
   drain(): void {
-    for (const connection of this.#connections) {
-      connection.exchanges().at(-1)?.closeAfter();
-      connection.closing = true;
-    }
+    for (const connection of this.#connections) connection.last?.closeAfter();
   }
 
   /** Writes the access log lines of the exchanges that the process leaves unfinished. */

@@ -15,7 +15,9 @@ const FILES = [
   ...["websocket", "content-fault", "content-pace", "deadlines", "exchange-ends"].map((name) =>
     join(SERVER, `${name}.test.ts`),
   ),
-  ...["node-server", "close-connections", "pipelined"].map((name) => join(SERVER, "node", `${name}.test.ts`)),
+  ...["node-server", "close-connections", "pipelined", "drain"].map((name) =>
+    join(SERVER, "node", `${name}.test.ts`),
+  ),
 ];
 
 for (const node of nodesForTls())

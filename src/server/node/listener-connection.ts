@@ -9,6 +9,7 @@ import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import { ON_TIME } from "../content-pace.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
 import { Linger } from "../linger.ts";
+import type { Member } from "../member-list.ts";
 import type { WatchedPeer } from "../peer-watch.ts";
 import { headLateness } from "../places/head-lateness.ts";
 import type { Standing } from "../places/policy.ts";
@@ -43,7 +44,8 @@ export interface ConnectionOwner {
   closed(connection: ListenerConnection): void;
 }
 
-export class ListenerConnection implements WatchedPeer {
+export class ListenerConnection implements WatchedPeer, Member {
+  place = -1;
   readonly socket: Socket;
   /** The server's connections, of which this is one. */
   readonly owner: ConnectionOwner;

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { KnownEndpoints } from "../../exchange/endpoint.ts";
 import type { AcceptLimiter } from "../accept-limiter.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
+import { MemberList } from "../member-list.ts";
 import type { Wait } from "../places/policy.ts";
 import type { RequestMeter } from "../request-meter.ts";
 import type { ConnectionStates } from "../server.ts";
@@ -61,7 +62,7 @@ function isInternal(socket: Socket): boolean {
 }
 
 export class ListenerConnections {
-  readonly #connections = new Set<ListenerConnection>();
+  readonly #connections = new MemberList<ListenerConnection>();
   readonly #timeouts: ServerTimeouts;
   /** How many requests a connection may carry. */
   readonly #maxRequests: number;
@@ -127,8 +128,8 @@ export class ListenerConnections {
     return connection?.owner === this && connection.socket === socket ? connection : undefined;
   }
 
-  [Symbol.iterator](): IterableIterator<ListenerConnection> {
-    return this.#connections.values();
+  [Symbol.iterator](): Iterator<ListenerConnection> {
+    return this.#connections[Symbol.iterator]();
   }
 
   open(socket: Socket, known: KnownEndpoints): void {

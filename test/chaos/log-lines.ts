@@ -20,6 +20,8 @@ const EXPLAINED: readonly RegExp[] = [
   // A new arbiter whose app does not boot.
   /Exception in worker process/,
   /Reason: the app called process\.exit\(7\) (in its startup|while it was loaded)/,
+  // Descriptors may be used up before a worker of the new arbiter can open its program.
+  /Reason: a worker exited with code 1 while Node started/,
   /Reason: (a worker was|cannot load app\.mjs: syntax error|.*the database is away)/,
   /new arbiter/i,
   // The clock was set back.

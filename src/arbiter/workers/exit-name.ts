@@ -71,13 +71,22 @@ export class OomKills {
   }
 }
 
-/** Returns the predicate of a sentence: `exited with code 1`, `was killed by SIGKILL: out of memory`. */
+/**
+ * Returns the predicate of a sentence: `exited with code 1`, `was killed by SIGKILL: out of memory`.
+ *
+ * @param hasBegun its program has run. Of what ends it before, only Node tells (wrong flags in NODE_OPTIONS, files that it
+ *   cannot open), and nobody else can
+ */
 export function exitName(
   code: number | null,
   signal: NodeJS.Signals | null,
   oomKills?: Pick<OomKills, "claim">,
+  hasBegun = true,
 ): string {
-  if (signal === null) return `exited with code ${code ?? "unknown"}`;
+  if (signal === null) {
+    const where = hasBegun || code === 0 ? "" : " while Node started (its reason is on standard error)";
+    return `exited with code ${code ?? "unknown"}${where}`;
+  }
   const outOfMemory = signal === "SIGKILL" && oomKills?.claim() === true;
   return `was killed by ${signal}${outOfMemory ? ": out of memory" : ""}`;
 }

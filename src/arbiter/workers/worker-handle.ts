@@ -68,6 +68,8 @@ export class WorkerHandle {
   readonly examinations = new ExaminationChannel((line) => this.#writeCommand(line));
   /** Signs of why it may end. */
   readonly signs = new LastSigns();
+  /** Its program has sent a message. */
+  hasBegun = false;
 
   /** Whether its watchdog watches its boot. */
   get watchesBoot(): boolean {
@@ -86,7 +88,9 @@ export class WorkerHandle {
     this.#child = startChild(childLaunch(launch), (error) => post({ type: "unstarted", id, error }), fork);
     this.#child?.on("message", (received) => {
       const message = parseFromWorker(unseal(received));
-      if (message !== undefined) post({ type: "message", id, message });
+      if (message === undefined) return;
+      this.hasBegun = true;
+      post({ type: "message", id, message });
     });
     const reports = this.#reports;
     this.#child?.on("exit", (code, signal) => {

@@ -275,12 +275,12 @@ export class WorkerProcesses {
     if (worker === undefined) return;
     // A worker that the arbiter killed must not claim one of the kernel's kills.
     const oomKills = worker.ordered === "kill" ? undefined : this.#oomKills;
-    const how = exitName(ending.code, ending.signal, oomKills);
+    const handle = this.#handles.get(id);
+    const how = exitName(ending.code, ending.signal, oomKills, handle?.hasBegun);
     // The worker reports such a signal itself, unless it came too early or the app blocked the loop.
     if (ending.signal !== null && STOP_SIGNALS.has(ending.signal))
       this.#pool.workerSignalled(id, ownStopCause(ending.signal));
     this.#pool.workerGone(id, how);
-    const handle = this.#handles.get(id);
     if (handle === undefined) return;
     const { pid } = handle;
     // Before its page is folded into the totals.

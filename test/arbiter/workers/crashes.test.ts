@@ -88,6 +88,17 @@ test("an uncaught error ends its worker and is logged with its stack and exit co
   assert.equal((await ask(target)).status, 200);
 });
 
+test("a worker that Node does not even start says where the reason is", async (context) => {
+  const args = ["-b", "127.0.0.1:0", "-e", "NODE_OPTIONS=--no-such-option"];
+  const command = startCommand(context, ["pool/mortal.mjs", ...args]);
+  const { code } = await command.ended();
+  const how = "exited with code 9 while Node started \\(its reason is on standard error\\)";
+  assert.match(command.stderr, /--no-such-option is not allowed in NODE_OPTIONS/);
+  assert.match(command.stderr, new RegExp(`\\[ERROR\\] Worker \\(pid: \\d+\\) ${how} \\(see tsgun why`));
+  assert.match(command.stderr, new RegExp(`Reason: a worker ${how} before it was ready`));
+  assert.notEqual(code, 0);
+});
+
 test("a series of deaths is logged occasionally, and ends without a wait once workers survive", async (context) => {
   const { command, target, doom } = await serve(context, "-w", "3");
   writeFileSync(doom, "");

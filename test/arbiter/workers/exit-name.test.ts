@@ -17,6 +17,14 @@ test("an exit is named by its code or signal", () => {
   assert.equal(exitName(null, "SIGSEGV"), "was killed by SIGSEGV");
 });
 
+test("an exit before the worker's program has run refers to what Node has printed", () => {
+  const name = (code: number | null, signal: NodeJS.Signals | null): string =>
+    exitName(code, signal, undefined, false);
+  assert.equal(name(9, null), "exited with code 9 while Node started (its reason is on standard error)");
+  assert.equal(name(0, null), "exited with code 0");
+  assert.equal(name(null, "SIGTERM"), "was killed by SIGTERM");
+});
+
 test("cgroup v2: a SIGKILL counts as out of memory once for each kill that the kernel counted", (t) => {
   const root = machine(t, V2);
   const events = join(root, "sys/fs/cgroup/app/memory.events");

@@ -12,14 +12,16 @@ type Pieces = { readonly chunk: string | Uint8Array }[] & { allBuffers?: boolean
 type WriteAll = (this: ServerHttp2Stream, pieces: Pieces, done: (error?: Error | null) => void) => void;
 type Writable = ServerHttp2Stream & { _writev: WriteAll };
 
+/** Call it where a stream begins. @param connection that of its session */
+export function guardStream(stream: ServerHttp2Stream, connection: WatchedStream): void {
+  (stream as Writable)._writev = writeFilled;
+  connection.guard.guardStream(stream);
+}
+
 /**
  * Leaves empty pieces out of what is written at once. node:http2 frees the memory of all of them with the last one, and an
  * empty last one before the others have been sent: the client gets what is in the memory by then (Node 20.20 and 26.12).
  */
-export function guardWrites(stream: ServerHttp2Stream): void {
-  (stream as Writable)._writev = writeFilled;
-}
-
 const writeFilled: WriteAll = function (pieces, done) {
   const filled: Pieces = pieces.filter(({ chunk }) => chunk.length > 0);
   filled.allBuffers = pieces.allBuffers === true;
@@ -35,5 +37,6 @@ export function takeSession(server: Http2Server, stream: WatchedStream): ServerH
   });
   server.emit("connection", stream);
   if (taken === undefined) throw new Error("node:http2 has made no session");
+  stream.guard.guardSession(taken);
   return taken;
 }

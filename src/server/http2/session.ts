@@ -13,7 +13,7 @@ import type { ConnectionStates, InFlightRequest } from "../server.ts";
 import type { SessionHost } from "../session-server.ts";
 import { END_STREAM, type Frame, FrameType, FrameWalker, goawayFrame, PREFACE } from "./frame-walker.ts";
 import { GoawayNotice } from "./goaway-notice.ts";
-import { closeStream, guardWrites, takeSession } from "./node-session.ts";
+import { closeStream, guardStream, takeSession } from "./node-session.ts";
 import { headerListSize } from "./request-head.ts";
 import { type Excess, SessionBudget } from "./session-budget.ts";
 import type { ArrivedHead, ExchangeSession, SessionExchange } from "./session-exchange.ts";
@@ -211,7 +211,7 @@ export class Session<Context extends SessionContext>
       closeStream(stream, ENHANCE_YOUR_CALM);
       return;
     }
-    guardWrites(stream);
+    guardStream(stream, this.#stream);
     this.#requests += 1;
     this.#lastStream = stream.id ?? this.#lastStream;
     this.#deadline = Number.POSITIVE_INFINITY;

@@ -7,6 +7,7 @@
  */
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
+import { type HeldInput, ReceiveGuard } from "./receive-guard.ts";
 
 export interface StreamObserver {
   /** The client has sent this. Return false to have it discarded. */
@@ -19,10 +20,13 @@ export interface StreamObserver {
   onLingering(): void;
 }
 
-export class WatchedStream extends Duplex {
+export class WatchedStream extends Duplex implements HeldInput {
   readonly #socket: Socket;
   readonly #observer: StreamObserver;
   #isLingering = false;
+  /** What has arrived since it is held back. */
+  #held: Buffer[] | undefined;
+  readonly guard = new ReceiveGuard(this);
 
   constructor(socket: Socket, observer: StreamObserver) {
     super({ allowHalfOpen: true, emitClose: true });
@@ -30,7 +34,11 @@ export class WatchedStream extends Duplex {
     this.#observer = observer;
     socket.on("data", (bytes: Buffer) => {
       if (this.destroyed || this.readableEnded) return;
-      if (observer.onReceived(bytes) && !this.destroyed && !this.push(bytes)) socket.pause();
+      if (!observer.onReceived(bytes) || this.destroyed) return;
+      if (this.#held !== undefined) {
+        this.#held.push(bytes);
+        socket.pause();
+      } else if (!this.push(bytes)) socket.pause();
     });
     socket.on("end", () => {
       if (this.#isLingering) socket.destroy();
@@ -41,7 +49,35 @@ export class WatchedStream extends Duplex {
   }
 
   override _read(): void {
-    if (!this.#socket.destroyed) this.#socket.resume();
+    if (!this.#socket.destroyed && this.#held === undefined) this.#socket.resume();
+  }
+
+  override emit(event: string | symbol, ...given: unknown[]): boolean {
+    if (event !== "data") return super.emit(event, ...given);
+    this.guard.begin();
+    try {
+      return super.emit(event, ...given);
+    } finally {
+      this.guard.end();
+    }
+  }
+
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  release(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held === undefined || this.#isLingering || this.destroyed || this.readableEnded) return;
+    for (const bytes of held) this.push(bytes);
+    this._read();
+  }
+
+  override write(...given: unknown[]): boolean {
+    const done = given.at(-1);
+    if (typeof done === "function") given[given.length - 1] = this.guard.written(done as () => void);
+    return (super.write as (...given: unknown[]) => boolean)(...given);
   }
 
   override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
@@ -100,6 +136,7 @@ export class WatchedStream extends Duplex {
     const socket = this.#socket;
     if (this.#isLingering || socket.destroyed) return;
     this.#isLingering = true;
+    this.#held = undefined;
     const last = this.#observer.lastWords();
     if (last !== undefined) socket.write(last);
     socket.end();

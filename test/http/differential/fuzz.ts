@@ -7,6 +7,7 @@
  *     --seed S        where to begin (default: drawn, and printed)
  *     --subject NAME  one of SUBJECTS (default: engine)
  *     --file PATH     checks only the failure that an earlier run has written to PATH
+ *     --go-on         counts failures and goes on: for runs that look for a crash of the process
  *
  * A failure is made small and written to a file, and the run ends with exit code 1. When it is fixed, its text belongs in
  * the corpus, with the clause that decides it.
@@ -68,12 +69,18 @@ interface Progress {
   next: number;
   failure: Error | undefined;
   readonly endings: Map<string, number>;
+  /** Whether failures are counted as an ending, and the run goes on. */
+  readonly goesOn: boolean;
 }
 
 /** What a run ends with: a time of `performance.now()`, or a number of cases. */
 interface End {
   readonly at: number;
   readonly cases: number;
+}
+
+function count({ endings }: Progress, ending: string): void {
+  endings.set(ending, (endings.get(ending) ?? 0) + 1);
 }
 
 /** One of those that draw cases, until the end or until one has failed. */
@@ -85,8 +92,12 @@ async function lane(subject: Subject, seed: number, end: End, progress: Progress
     const item = subject.generate(seed, number);
     try {
       const ending = await subject.check(item);
-      progress.endings.set(ending, (progress.endings.get(ending) ?? 0) + 1);
+      count(progress, ending);
     } catch (error) {
+      if (progress.goesOn) {
+        count(progress, "FAILS");
+        continue;
+      }
       console.error(`seed ${seed}, case ${number} fails; making it small`);
       const path = await keep(subject, item, error, `${seed}-${number}`);
       progress.failure = new Error(`seed ${seed}, case ${number}: ${error}\nnpm run fuzz -- --file ${path}`);
@@ -100,9 +111,10 @@ async function fuzz(
   from: number,
   seconds: number,
   cases: number,
+  goesOn: boolean,
 ): Promise<number> {
   const subject = await openSubject(name);
-  const progress: Progress = { next: from, failure: undefined, endings: new Map() };
+  const progress: Progress = { next: from, failure: undefined, endings: new Map(), goesOn };
   const startedAt = performance.now();
   console.log(`${name}, seed ${seed}, ${Number.isFinite(cases) ? `${cases} cases` : `${seconds} s`}`);
   const report = (): void => {
@@ -135,6 +147,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Math.floor(Math.random() * 0x100000000)) },
     subject: { type: "string", default: "engine" },
     file: { type: "string" },
+    "go-on": { type: "boolean", default: false },
   },
 });
 const isNumber =
@@ -153,4 +166,5 @@ process.exitCode =
         Number(values.from),
         Number(values.seconds),
         Number(values.cases),
+        values["go-on"],
       );

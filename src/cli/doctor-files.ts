@@ -73,13 +73,23 @@ function examine(path: string, setting: SettingName, shared: SharedGroups): Trus
   const stats = statOf(path);
   if (stats?.isFile() !== true) return undefined;
   // Whoever may replace a link, or what it points to.
-  const folders = [...new Set([...foldersOf(path), ...foldersOf(realpathSync(path))])];
+  const real = realPathOf(path);
+  const folders = [...new Set([...foldersOf(path), ...foldersOf(real)])];
   const steps = folders.map((folder) => step(folder, statOf(folder), shared));
   return {
-    ...(step(path, stats, shared) as WritableStep),
+    ...(step(real, stats, shared) as WritableStep),
     setting,
     folders: steps.filter((each) => each !== undefined),
   };
+}
+
+/** The path itself if the file is gone by now. */
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 function foldersOf(path: string): string[] {

@@ -77,11 +77,11 @@ export interface WritableStep extends PathStep {
   readonly isShared: boolean;
 }
 
-/** A file that the server reads, and trusts. */
+/** A file that the server reads, and trusts: what a symbolic link points to. */
 export interface TrustedFile extends WritableStep {
   /** The setting that names it. */
   readonly setting: SettingName;
-  /** All folders on the way to it, also to what a symbolic link points to. */
+  /** All folders on the way to it, and on that to the link. */
   readonly folders: readonly WritableStep[];
 }
 

@@ -1,10 +1,12 @@
 /** `tsgun doctor` through the built command: what it reads, what it prints, and how it ends. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, chownSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, join, relative } from "node:path";
 import { describe, test } from "node:test";
 import type { Report } from "../../../src/deploy/doctor/report.ts";
+import { TestAuthority } from "../../support/certificates.ts";
 import { startCommand } from "../../support/command.ts";
+import { missing } from "../../support/component.ts";
 import { examine } from "../../support/doctor.ts";
 import { fillProject, initialise, projectOf } from "../../support/init.ts";
 
@@ -114,6 +116,69 @@ describe("what doctor reads", () => {
     );
     const wrong = examine(folder, "--systemd", "a.service", "--systemd", "c.service", "--pid", "x");
     assert.deepEqual([wrong.status, wrong.stderr], [2, "tsgun: --pid: x is not a process id\n"]);
+  });
+
+  test("who may write the files that the server trusts, and the folders of links to them", (t) => {
+    const created = projectOf(t, {
+      ...SHOP,
+      "shared/real.json": '{ "app": "app.ts:handler" }',
+      token: "x".repeat(20),
+    });
+    const folder = realpathSync(created);
+    chmodSync(folder, 0o755);
+    const file = join(folder, "shared", "real.json");
+    symlinkSync(file, join(folder, "tsgun.config.json"));
+    const found = (...words: string[]): string[] =>
+      report(folder, ...words).findings.map(({ rule, where }) => `${rule} ${relative(folder, where)}`);
+    chmodSync(file, 0o644);
+    assert.deepEqual(found(), []);
+    chmodSync(file, 0o646);
+    assert.deepEqual(found(), ["file-open-to-all shared/real.json"]);
+    chmodSync(file, 0o644);
+    chmodSync(join(folder, "shared"), 0o777);
+    assert.deepEqual(found(), ["file-open-to-all shared"]);
+    chmodSync(join(folder, "shared"), 0o1777);
+    assert.deepEqual(found(), []);
+    if (process.getuid?.() !== 0) return;
+    // As root others' files can be made: of a stranger, and of a group that is not root's own.
+    chownSync(join(folder, "token"), 65_534, 0);
+    chmodSync(join(folder, "token"), 0o644);
+    chownSync(join(folder, "shared"), 0, 65_534);
+    chmodSync(join(folder, "shared"), 0o775);
+    assert.deepEqual(
+      found("--", "app.ts:handler", "--admin-bind", "127.0.0.1:9000", "--admin-token-file", "token"),
+      ["file-open-to-others shared", "file-open-to-others token", "file-secret-readable token"],
+    );
+  });
+
+  test("a weak certificate, also where this Node refuses it, and that of the admin listener", {
+    skip: missing("openssl"),
+  }, (t) => {
+    const folder = projectOf(t, SHOP);
+    const authority = new TestAuthority(folder);
+    authority.sign("weak", { key: ["rsa:1024"], hash: "sha1" });
+    authority.sign("admin", { days: 20 });
+    const tls = ["--certfile", "weak.pem", "--keyfile", "weak.key"];
+    const admin = [
+      "--admin-bind",
+      "127.0.0.1:0",
+      "--admin-certfile",
+      "admin.pem",
+      "--admin-keyfile",
+      "admin.key",
+    ];
+    const { findings } = report(folder, "--", "app.ts:handler", ...tls, ...admin);
+    const said = findings
+      .filter(({ rule }) => rule !== "tls-unusable")
+      .map(({ rule, where, what }) => [rule, basename(where), what]);
+    assert.deepEqual(said.slice(0, 2), [
+      ["tls-weak", "weak.pem", "the certificate (weak) has a key of RSA with 1024 bits, less than 2048"],
+      ["tls-weak", "weak.pem", "the certificate (weak) is signed with SHA-1"],
+    ]);
+    assert.deepEqual(
+      said.slice(2).map(([rule, file]) => [rule, file]),
+      [["tls-ends-soon", "admin.pem"]],
+    );
   });
 
   test("the words of a container; other containers are listed as not checked", (t) => {

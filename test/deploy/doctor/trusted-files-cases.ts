@@ -25,9 +25,9 @@ const files = (...all: Partial<TrustedFile>[]): Situation => ({
 export const TRUSTED_FILES_CASES: readonly Case[] = [
   {
     rule: "file-open-to-all",
-    what: "a configuration that everybody may write",
+    what: "a configuration that everybody may write; not within a closed folder",
     ill: files({ mode: 0o666 }),
-    well: files({}),
+    well: files({}, { mode: 0o666, folders: [folder("/"), folder("/srv", { mode: 0o750 })] }),
     where: "/srv/tsgun.config.ts",
     says: /^may be written by every user \(mode 666\), and the server trusts it \(config\)$/,
   },
@@ -65,5 +65,17 @@ export const TRUSTED_FILES_CASES: readonly Case[] = [
     well: files({ mode: 0o664, isShared: false }, { mode: 0o644, isShared: true }),
     where: "/srv/tsgun.config.ts",
     says: /^may be written by group 1000 \(mode 664\)/,
+  },
+  {
+    rule: "file-secret-readable",
+    what: "a token that every user may read; not a certificate, nor within a closed folder",
+    ill: files({ setting: "adminTokenFile", path: "/srv/token" }),
+    well: files(
+      { setting: "adminTokenFile", path: "/srv/token", mode: 0o640 },
+      { setting: "adminTokenFile", path: "/srv/token", folders: [folder("/srv", { mode: 0o750 })] },
+      { setting: "adminCertfile", path: "/srv/admin.pem" },
+    ),
+    where: "/srv/token",
+    says: /^every user may read it \(mode 644\), and it is admin-token-file$/,
   },
 ];

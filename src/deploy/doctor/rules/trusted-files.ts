@@ -1,9 +1,10 @@
 /** Who may change what the server trusts: its configuration, certificates, keys and tokens. */
-import { settingLabel } from "../../../config/settings.ts";
+import { type SettingName, settingLabel } from "../../../config/settings.ts";
 import type { Facts, TrustedFile, WritableStep } from "../facts.ts";
 import type { Match, Rule } from "../finding.ts";
 
 const OTHERS_WRITE = 0o002;
+const OTHERS_ENTER = 0o001;
 const GROUP_WRITES = 0o020;
 /** In such a folder only its owner and a file's owner may replace the file (/tmp). */
 const STICKY = 0o1000;
@@ -13,16 +14,26 @@ interface Writer {
   readonly mend: string;
 }
 
-function everybody({ mode, path }: WritableStep, isFolder: boolean): Writer | undefined {
-  if ((mode & OTHERS_WRITE) === 0 || (isFolder && (mode & STICKY) !== 0)) return undefined;
+function everybody(step: WritableStep, file: TrustedFile): Writer | undefined {
+  const { mode, path } = step;
+  const isFolder = step !== file;
+  // Without the right to enter a folder, that to write it replaces nothing.
+  const needed = isFolder ? OTHERS_WRITE | OTHERS_ENTER : OTHERS_WRITE;
+  if ((mode & needed) !== needed || (isFolder && (mode & STICKY) !== 0)) return undefined;
+  if (!isReachable(step, file)) return undefined;
   return { who: `every user (mode ${octal(mode)})`, mend: `chmod o-w ${path}` };
 }
 
-function someone(
-  { mode, path, uid, gid, isShared }: WritableStep,
-  isFolder: boolean,
-  owners: readonly number[],
-): Writer | undefined {
+/** Whether every user may enter the folders on the way to it. */
+function isReachable({ path }: WritableStep, { folders }: TrustedFile): boolean {
+  return folders
+    .filter((folder) => path.startsWith(folder.path === "/" ? "/" : `${folder.path}/`))
+    .every(({ mode }) => (mode & OTHERS_ENTER) !== 0);
+}
+
+function someone(step: WritableStep, file: TrustedFile, owners: readonly number[]): Writer | undefined {
+  const { mode, path, uid, gid, isShared } = step;
+  const isFolder = step !== file;
   if (!owners.includes(uid)) return { who: `its owner, user ${uid}`, mend: `chown root ${path}` };
   if ((mode & GROUP_WRITES) === 0 || !isShared || (isFolder && (mode & STICKY) !== 0)) return undefined;
   return { who: `group ${gid} (mode ${octal(mode)})`, mend: `chmod g-w ${path}` };
@@ -35,16 +46,16 @@ function octal(mode: number): string {
 /** A finding for each file and folder, with the settings that depend on it. */
 function writable(
   { machine }: Facts,
-  writerOf: (step: WritableStep, isFolder: boolean, owners: readonly number[]) => Writer | undefined,
+  writerOf: (step: WritableStep, file: TrustedFile, owners: readonly number[]) => Writer | undefined,
 ): Match[] {
-  const { owners = [], files = [] } = machine.trusted ?? {};
+  const { owners, files } = machine.trusted;
   const found = new Map<
     string,
     { readonly isFolder: boolean; readonly writer: Writer; readonly of: TrustedFile[] }
   >();
   for (const file of files) {
     for (const step of [file, ...file.folders]) {
-      const writer = writerOf(step, step !== file, owners);
+      const writer = writerOf(step, file, owners);
       if (writer === undefined) continue;
       const entry = found.get(step.path);
       if (entry !== undefined) entry.of.push(file);
@@ -64,6 +75,22 @@ function writable(
       : `may be written by ${writer.who}, and the server trusts it (${held.join(", ")})`;
     return { where, what, mend: writer.mend };
   });
+}
+
+/** The start warns of keys of `keyfile` itself. */
+const SECRETS: readonly SettingName[] = ["adminTokenFile", "keyfilePasswordFile", "adminKeyfile"];
+const OTHERS_READ = 0o004;
+
+function readable({ machine }: Facts): Match[] {
+  return machine.trusted.files
+    .filter(
+      (file) => SECRETS.includes(file.setting) && (file.mode & OTHERS_READ) !== 0 && isReachable(file, file),
+    )
+    .map(({ path, mode, setting }) => ({
+      where: path,
+      what: `every user may read it (mode ${octal(mode)}), and it is ${settingLabel(setting)}`,
+      mend: `chmod o= ${path}`,
+    }));
 }
 
 const BREAKS =
@@ -87,5 +114,13 @@ export const TRUSTED_FILES: readonly Rule[] = [
     breaks: BREAKS,
     mend: "chmod g-w the file or folder, or chown it",
     check: (facts) => writable(facts, someone),
+  },
+  {
+    id: "file-secret-readable",
+    level: "warning",
+    title: "every user may read the file of `admin-token-file`, `keyfile-password-file` or `admin-keyfile`",
+    breaks: "Every program on the machine can command the dashboard, or decrypt or use the key.",
+    mend: "chmod o= the file",
+    check: readable,
   },
 ];

@@ -1,11 +1,20 @@
 /** How node:http2 is asked for what it offers by events only, and kept from what it does wrong. */
-import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import { constants, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { WatchedStream } from "./watched-stream.ts";
 
 /** Ends a stream that has no exchange. */
 export function closeStream(stream: ServerHttp2Stream, code: number): void {
   stream.on("error", () => {});
   stream.close(code);
+}
+
+/**
+ * Ends a session at once; with an error if it has open streams. Behind a GOAWAY without one, Node's client takes a reset of
+ * the connection for the regular end of the streams, and what it has of a response for the whole.
+ */
+export function endSession(session: ServerHttp2Session, openStreams: number): void {
+  if (openStreams === 0) session.destroy();
+  else session.destroy(new Error("the session ends with open streams"), constants.NGHTTP2_INTERNAL_ERROR);
 }
 
 type Pieces = { readonly chunk: string | Uint8Array }[] & { allBuffers?: boolean };

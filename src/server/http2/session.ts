@@ -13,7 +13,7 @@ import type { ConnectionStates, InFlightRequest } from "../server.ts";
 import type { SessionHost } from "../session-server.ts";
 import { END_STREAM, type Frame, FrameType, FrameWalker, goawayFrame, PREFACE } from "./frame-walker.ts";
 import { GoawayNotice } from "./goaway-notice.ts";
-import { closeStream, guardStream, takeSession } from "./node-session.ts";
+import { closeStream, endSession, guardStream, takeSession } from "./node-session.ts";
 import { headerListSize } from "./request-head.ts";
 import { type Excess, SessionBudget } from "./session-budget.ts";
 import type { ArrivedHead, ExchangeSession, SessionExchange } from "./session-exchange.ts";
@@ -288,7 +288,7 @@ export class Session<Context extends SessionContext>
     if (this.#blockDeadline <= passed) {
       this.#blockDeadline = Number.POSITIVE_INFINITY;
       this.host.options.meter?.connectionFailed("head_timeout");
-      this.#session.destroy();
+      endSession(this.#session, this.#exchanges.size);
     }
     if (this.#deadline > passed) return;
     this.#deadline = Number.POSITIVE_INFINITY;
@@ -333,7 +333,7 @@ export class Session<Context extends SessionContext>
     if (wait === "reader") meter?.connectionFailed("write_timeout");
     else if (wait === "head") meter?.connectionFailed("head_timeout");
     else if (wait !== "end") meter?.connectionFailed("evicted");
-    if (!this.#session.destroyed) this.#session.destroy();
+    endSession(this.#session, this.#exchanges.size);
     // Behind the GOAWAY, which a client that reads nothing would never take.
     setImmediate(() => (wait === "reader" ? this.#socket.destroy() : this.#socket.destroySoon()));
   }
@@ -344,7 +344,7 @@ export class Session<Context extends SessionContext>
 
   destroy(): void {
     for (const exchange of this.#exchanges) exchange.abandon();
-    this.#session.destroy();
+    endSession(this.#session, this.#exchanges.size);
     this.#socket.destroy();
   }
 }

@@ -21,7 +21,7 @@ const NODE_ITSELF =
   "tsgun runs under the node that starts it: write PATH/TO/node node_modules/.bin/tsgun APP";
 const ERROR_LOG = "write --error-logfile FILE, and --capture-output for what the app prints";
 const CRASHES = "dead workers are replaced, with growing delays; --crash-limit sets when to give up";
-const TLS = "let nginx terminate TLS (tsgun init nginx)";
+const TLS = "write --certfile FILE --keyfile FILE, or let nginx terminate TLS (tsgun init nginx)";
 
 const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   foreign("--port -P --host --hostname -H --address --listen", BIND),
@@ -50,7 +50,7 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   foreign("--quiet --silent", "write --log-level warning"),
   foreign("--max-memory-restart --worker-max-memory", "write --max-memory, as in --max-memory 512MB"),
   foreign("--limit-max-requests", "write --max-requests N"),
-  foreign("--limit-concurrency", "write --worker-connections N"),
+  foreign("--limit-concurrency", "write --max-in-flight N, for requests, or --worker-connections N"),
   foreign("--cron --cron-restart", "write --max-lifetime, as in --max-lifetime 24h"),
   foreign("--max-restarts --min-uptime --restart-delay --exp-backoff-restart-delay --autorestart", CRASHES),
   foreign("--no-autorestart", "write --crash-limit 1/60s: the server stops when the first worker dies"),

@@ -17,7 +17,7 @@ import { ROOT, readPage } from "../support/page.ts";
 /** Flags of other programs, by program. */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   "bench/run.ts": ["--rounds", "--servers"],
-  "npm run fuzz": ["--cases", "--subject", "--seed", "--file"],
+  "npm run fuzz": ["--cases", "--go-on", "--subject", "--seed", "--file"],
   "npm run chaos:memory": ["--lives", "--reloads", "--commands"],
   curl: ["--unix-socket"],
   docker: ["--stop-timeout"],

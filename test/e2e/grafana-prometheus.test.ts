@@ -150,6 +150,7 @@ test("Prometheus scrapes the server, loads the rules, and answers all that the d
   const quiet = [
     METRICS.rejected.name,
     METRICS.memoryLimit.name,
+    METRICS.requestsWaiting.name,
     "error_type!=",
     METRICS.upgrades.name,
     'reason=~"crash',

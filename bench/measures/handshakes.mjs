@@ -16,7 +16,7 @@ function fail(why) {
   process.exit(1);
 }
 
-/** Of an answer that ended with the connection, in chunks or not. */
+/** For an answer that ended with the connection, in chunks or not. */
 function contentLength(text) {
   const at = text.indexOf("\r\n\r\n") + 4;
   const content = text.slice(at);

@@ -15,7 +15,7 @@ import { type Body, openFile, type Source, sourceOf } from "./sources.ts";
 import type { Wire } from "./wire.ts";
 import { writerOf } from "./writer.ts";
 
-/** What becomes of the connection. */
+/** The fate of the connection. */
 export type Fate = "keep" | "close" | "upgraded";
 
 export class Exchange {

@@ -7,7 +7,7 @@ import { joined, rawOf } from "./fields.ts";
 import type { Head } from "./head.ts";
 import type { Wire } from "./wire.ts";
 
-/** What an exchange adds to the head and the content that a client sends. */
+/** The part of a request that an exchange adds to a client's head and content. */
 export interface Surroundings
   extends Pick<GatewayRequest, "id" | "rootPath" | "worker" | "state" | "signal" | "waitUntil"> {
   readonly onExtend: (milliseconds: number) => void;

@@ -1,4 +1,4 @@
-/** What an app gives as content (docs/gateway.md, 6.4). */
+/** Content, as an app gives it (docs/gateway.md, 6.4). */
 import { type FileHandle, open } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { inspect } from "node:util";
@@ -8,7 +8,7 @@ import { misuse } from "./errors.ts";
 /** Content that is at hand at once. */
 export type Body = string | Uint8Array | null;
 
-/** What is sent in turn: an iterator, and how to let go of it. */
+/** Pieces that are sent in turn: an iterator, and how to let go of it. */
 export interface Source {
   readonly next: () => Promise<IteratorResult<unknown>>;
   readonly release: () => void;

@@ -4,7 +4,7 @@ import { misuse } from "./errors.ts";
 import { NO_TRAILER, type Pairs, pairsOf } from "./fields.ts";
 import { bytesOf } from "./sources.ts";
 
-/** What a writer does to its answer. Each act throws before it has sent anything, or not at all. */
+/** The acts of a writer on its answer. Each act throws before it has sent anything, or not at all. */
 export interface Written {
   /** The call of `respond` has completed the answer: 204, 205 and 304. */
   readonly isComplete: boolean;

@@ -12,7 +12,7 @@ import type {
 import { locateEnvFile } from "../loader/env-file.ts";
 import { output } from "./doctor-machine.ts";
 
-/** What the files of a server are, and how it is started. */
+/** The files of a server, and how it is started. */
 export interface TrustedFilesOptions {
   readonly config: Config;
   /** The folder that names of certificates and keys are in. */
@@ -72,7 +72,7 @@ function statOf(path: string): Stats | undefined {
 function examine(path: string, setting: SettingName, shared: SharedGroups): TrustedFile | undefined {
   const stats = statOf(path);
   if (stats?.isFile() !== true) return undefined;
-  // Whoever may replace a link, or what it points to.
+  // Everyone who may replace a link, or what it points to.
   const real = realPathOf(path);
   const folders = [...new Set([...foldersOf(path), ...foldersOf(real)])];
   const steps = folders.map((folder) => step(folder, statOf(folder), shared));

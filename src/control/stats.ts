@@ -130,7 +130,7 @@ export interface StatsReport {
   readonly inFlight: number;
   /** Requests in flight that wait for a place of `--max-in-flight`. */
   readonly waiting: number;
-  /** What each worker may have of both; null without `--max-in-flight`. */
+  /** The limit of each worker on both; null without `--max-in-flight`. */
   readonly inFlightLimit: { readonly places: number; readonly waiting: number } | null;
   readonly connections: { readonly active: number; readonly idle: number; readonly upgraded: number };
   readonly listeners: readonly ListenerReport[];

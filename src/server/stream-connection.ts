@@ -11,7 +11,7 @@ import { ContentPace, type Lateness, ON_TIME } from "./content-pace.ts";
 import type { Standing } from "./places/policy.ts";
 import type { ServerTimeouts } from "./server-options.ts";
 
-/** What a request in flight waits for; undefined: for the app. */
+/** The event that a request in flight waits for; undefined: the app. */
 export type ClientTurn = "content" | "reader" | undefined;
 
 export type StreamTimeouts = Pick<ServerTimeouts, "body" | "responseMinRate">;
@@ -38,7 +38,7 @@ export class StreamConnection {
   #since = performance.now();
   #movedBytes = 0;
   #movedAt = 0;
-  /** Of the client, whose turn it has been since it was first looked at; undefined if it was the app's then. */
+  /** The client's pace, if it was the client's turn at the first look; undefined if it was the app's. */
   #pace: ContentPace | undefined;
   #pacedBytes = 0;
 
@@ -106,7 +106,7 @@ export class StreamConnection {
     return turn;
   }
 
-  /** Of a protocol that is unknown. */
+  /** For a protocol that is unknown. */
   #ownTurn(): ClientTurn | "next request" {
     const socket = this.#secure ?? this.socket;
     if (socket.writableLength > 0) return "reader";

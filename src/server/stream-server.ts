@@ -282,7 +282,7 @@ export class StreamServer implements WorkerServer {
 }
 
 /**
- * Whose turn it is with a request: the client's while content is due that the app reads, or a response to be read. Once the app
+ * Tells whose turn it is with a request: the client's while content is due that the app reads, or a response to be read. Once the app
  * has begun to respond, the rest of the content may be one half of a conversation (gRPC), in which either side may be silent.
  */
 function turnOf(incoming: Incoming, isComplete: boolean, outgoing: Outgoing): ClientTurn {

@@ -12,7 +12,7 @@ export interface GroupUse {
   readonly used: number;
   /** Bytes. */
   readonly limit: number;
-  /** What the kernel does at the limit. */
+  /** The kernel's action at the limit. */
   readonly atLimit: "kills" | "slows";
 }
 

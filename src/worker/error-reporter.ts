@@ -34,7 +34,7 @@ export function errorReporter(log: Log, now?: () => number): ErrorReporter {
 }
 
 /**
- * What keeps the kernel from accepting one connection keeps it from others: a line a minute.
+ * A reason that keeps the kernel from accepting one connection keeps it from others: a line a minute.
  *
  * @param now milliseconds of a monotonic clock
  */

@@ -54,5 +54,5 @@ export const IDLE_CONNECTIONS = [
   { name: "Express app", app: EXPRESS, unused: 3900, kept: 4400 },
 ] as const;
 
-/** What an idle connection of a gateway app takes of the machine's memory, all in all but V8's young generation. */
+/** The memory of the machine that an idle connection of a gateway app takes, all in all but V8's young generation. */
 export const IDLE_CONNECTION_BYTES = 3500;

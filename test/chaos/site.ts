@@ -43,7 +43,7 @@ function location(app: string): string {
 export interface SiteOptions {
   /** The node to run the server with. */
   readonly node: string;
-  /** Of the first act. */
+  /** The first act's. */
   readonly way: Way;
 }
 

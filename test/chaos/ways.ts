@@ -31,7 +31,7 @@ export function configurationOf({ app, tls, http2 }: Way, workers: number): stri
 
 /** Certificates that the server changes among, and the clients' side of TLS. */
 export class Certificates {
-  /** Of TLS 1.3, 1.2, and for HTTP/2. */
+  /** For TLS 1.3, 1.2, and HTTP/2. */
   readonly clients: Readonly<Record<"1.3" | "1.2" | "h2", ClientTls>>;
   readonly #folder: string;
   #number = 0;

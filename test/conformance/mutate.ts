@@ -15,7 +15,7 @@ const ROOT = join(import.meta.dirname, "..", "..");
 /** For one run of the suite: the cases have deadlines, so only a loop without an end reaches it. */
 const RUN_TIMEOUT_MS = 90_000;
 
-/** What a run of the suite needs of the tree. */
+/** The parts of the tree that a run of the suite needs. */
 const COPIED = ["src", "package.json", "tsconfig.json", "docs/gateway.md", "test"];
 
 /** The title of the first case that failed, or why the run ended without one; undefined if all cases passed. */

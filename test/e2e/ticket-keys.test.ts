@@ -12,7 +12,7 @@ import { otherNodes } from "../support/other-nodes.ts";
 const HOUR_MS = 3_600_000;
 const TLS = join(FIXTURES, "tls");
 const VERSIONS = ["TLSv1.2", "TLSv1.3"] as const;
-/** Of two certificates: the server's keys are those of all its names. */
+/** With two certificates: the server's keys are those of all its names. */
 const NAMES = ["one.test", "two.test"];
 
 describe("sessions are resumed until there are new keys, and no longer, on every worker", {

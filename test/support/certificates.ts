@@ -17,7 +17,7 @@ export interface Wish {
   readonly days?: number;
   /** As for openssl's `-newkey`. */
   readonly key?: readonly string[];
-  /** Of the signature, as openssl names it. Default: sha256. */
+  /** The signature's digest, as openssl names it. Default: sha256. */
   readonly hash?: string;
 }
 

@@ -1,7 +1,7 @@
 /** TLS as a client that comes again speaks it: it resumes the session that the server offered it last. */
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 
-/** What ends a handshake when the other side goes away. Anything else is a fault of the server. */
+/** Errors that end a handshake when the other side goes away. Anything else is a fault of the server. */
 const ENDED = /^(ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|ENOENT)$/;
 
 export class ClientTls {

@@ -43,7 +43,7 @@ export function tlsFront(): MakeFront {
   return (limiter) => new Front(options, limiter);
 }
 
-/** What a client needs to trust the certificate. */
+/** Options by which a client trusts the certificate. */
 export function trusted(): { readonly ca: string } {
   return { ca: material().ca };
 }

@@ -1,4 +1,4 @@
-/** What counts as a heap near its limit. That a leaking app loses no request is in test/faults/leak.test.ts. */
+/** The measure of a heap near its limit. That a leaking app loses no request is in test/faults/leak.test.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeapPressure, oldSpaceLimit } from "../../src/worker/heap-pressure.ts";

@@ -31,7 +31,7 @@ async function serve(context: TestContext, app: string, ...args: string[]) {
   return { command, control, port: await command.port(), ca: authority.pem, caFile: authority.file };
 }
 
-/** What ALPN chooses for a client that offers these. */
+/** The choice of ALPN for a client that offers these. */
 async function chosen(port: number, ca: string, ...ALPNProtocols: string[]): Promise<string | false | null> {
   const socket = await connectTls({ port, ca, ALPNProtocols });
   socket.destroy();

@@ -104,7 +104,7 @@ export class GroupPressure {
         );
       return;
     }
-    // What boots or ends changes the sum.
+    // A worker that boots or ends changes the sum.
     const isSettled = pool.roster.every(({ state, expiring }) => state === "ready" && expiring !== true);
     if (pool.now < this.#restUntil || !isSettled) return;
     replace(worker, `${megabytes(bytes)} of memory, the most in a full control group`, () => {

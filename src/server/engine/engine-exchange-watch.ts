@@ -33,7 +33,7 @@ export interface WatchedRequest {
   readonly id: string;
   /** The id. @param field the value of X-Request-ID, if its sender is trusted */
   idFrom(field: string | undefined): string;
-  /** What the app knows as the request, if that is another object: it has the route that the app names. */
+  /** The object that the app knows as the request, if that is another one: it has the route that the app names. */
   readonly counted?: object;
 }
 

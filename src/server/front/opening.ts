@@ -7,7 +7,7 @@ import type { ConnectionFacts } from "./facts.ts";
 import { ClientLeft, Refusal } from "./refusal.ts";
 import type { Stage } from "./stage.ts";
 
-/** What one stage reads of one connection. */
+/** The reading of one connection by one stage. */
 export interface Opening {
   /**
    * Reads all bytes that have come, which are valid only during the call. Returns how many of them are the stage's;

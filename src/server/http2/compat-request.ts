@@ -133,7 +133,7 @@ export function listenerHeaders(
   const rawHeaders: string[] = [];
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] as string;
-    // Of an extended CONNECT the head says what it stands for.
+    // The head says what an extended CONNECT stands for.
     if (name[0] !== ":" || name === ":protocol") continue;
     rawHeaders.push(name, name === ":method" ? head.method : (fields[index + 1] as string));
   }

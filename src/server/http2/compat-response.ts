@@ -202,7 +202,7 @@ function takesField(response: CompatResponse, name: string, value: Value): boole
   return false;
 }
 
-/** Of a field with one value the first one counts, as in a request; node:http2 would throw when the head is sent. */
+/** The first value counts of a field that has one, as in a request; node:http2 would throw when the head is sent. */
 function sendable(name: string, value: Value): string {
   return (Array.isArray(value) && isSingleField(name.toLowerCase()) ? value[0] : value) as string;
 }
@@ -235,7 +235,7 @@ function declareLength(
 ): void {
   if (response.hasHeader("content-length") || isGone(response) || forbidsContent(response.statusCode)) return;
   const isEmpty = content === undefined || content === null;
-  // Of a HEAD it would say that there is no content.
+  // It would say of a HEAD that there is no content.
   if (isEmpty && isHead(response.stream)) return;
   const length = isEmpty
     ? 0

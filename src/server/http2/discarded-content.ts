@@ -1,4 +1,4 @@
-/** What becomes of the content of a request that nobody reads any more. */
+/** The content of a request that nobody reads any more. */
 import { constants, type ServerHttp2Stream } from "node:http2";
 
 /** Tells the client to stop sending content that nobody reads, once it has the response (RFC 9113 section 8.1). */

@@ -25,7 +25,7 @@ export function sendAnswer(stream: ServerHttp2Stream, { status, type, content, r
     ...(retryAfter !== undefined && { "retry-after": retryAfter }),
   };
   stream.respond(fields);
-  // Of a HEAD the stream has ended.
+  // The stream of a HEAD has ended.
   if (!stream.writableEnded) stream.end(content);
 }
 

@@ -58,7 +58,7 @@ export class ListenerContent {
     this.awaitsContinue = awaitsContinue;
     this.#pace = new ContentPace(needs.timeouts);
     this.#pace.resume(host.now);
-    // What has come with the head.
+    // Content that has come with the head.
     this.size = stream.readableLength;
     this.#received = stream.state.state === constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE;
     this.isComplete = this.#received;

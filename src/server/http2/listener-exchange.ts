@@ -226,7 +226,7 @@ export class ListenerStreamExchange
 
   responded(): void {
     this.#watch?.respond(sentStatus(this.stream) ?? 0, "", undefined, 0);
-    // Of a HEAD the stream has finished before.
+    // The stream of a HEAD has finished before.
     this.#checkComplete();
   }
 

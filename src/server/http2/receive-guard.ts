@@ -14,7 +14,7 @@ type Ends = { close: End; destroy: End };
 type GuardedStream = Omit<ServerHttp2Stream, keyof Ends> & Ends & { [GUARD]?: ReceiveGuard };
 type End = (this: GuardedStream, ...given: unknown[]) => unknown;
 
-/** What arrives for node:http2. */
+/** The input of node:http2. */
 export interface HeldInput {
   hold(): void;
   /** Passes on what has arrived since. */
@@ -66,7 +66,7 @@ export class ReceiveGuard {
     const { close, destroy } = session;
     const closeIdle = (callback?: () => void): void => {
       if (session.closed || session.destroyed) return;
-      // What is put aside while it writes would be read before the GOAWAY is sent.
+      // Input that is put aside while it writes would be read before the GOAWAY is sent.
       if (this.#reads > 0 || this.#writes > 0) {
         this.#later.push(() => closeIdle(callback));
         return;

@@ -26,7 +26,7 @@ const ENHANCE_YOUR_CALM = 11;
 /** For a client that answers no PING: between the first GOAWAY and the last. */
 const NOTICE_MS = 1000;
 
-/** What all requests of a connection share, as far as the session reads it. */
+/** The facts that all requests of a connection share, as far as the session reads them. */
 export interface SessionContext {
   readonly peer: Endpoint;
   /** Has rules only for a trusted proxy. */

@@ -24,7 +24,7 @@ export class WatchedStream extends Duplex implements HeldInput {
   readonly #socket: Socket;
   readonly #observer: StreamObserver;
   #isLingering = false;
-  /** What has arrived since it is held back. */
+  /** Input that has arrived since it is held back. */
   #held: Buffer[] | undefined;
   readonly guard = new ReceiveGuard(this);
 

@@ -16,7 +16,7 @@ import type { ServerEvents } from "./server-events.ts";
 /** Serves the sessions of node listeners. */
 export type MakeListenerSessions = (host: ListenerSessionHost) => SessionServer<ListenerContext>;
 
-/** What all requests of a session share. */
+/** The facts that all requests of a session share. */
 export class ListenerContext extends ConnectionEndpoints {
   /** The connection, as the app sees it. */
   readonly socket: Socket;

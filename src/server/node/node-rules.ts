@@ -42,7 +42,7 @@ export function brokenRule(request: IncomingMessage, head: NodeHead): number | u
 }
 
 /**
- * Of a request that asks for another protocol, node's parser takes `chunked` with a tab around it for no coding at all: the app
+ * The parser of node takes `chunked` with a tab around it for no coding at all if the request asks for another protocol: the app
  * would see no content, and the content would be the next request. Nor does it report malformed chunks.
  */
 function asksForProtocol({ headers }: IncomingMessage): boolean {

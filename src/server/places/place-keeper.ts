@@ -44,7 +44,7 @@ export class PlaceKeeper {
   readonly #onRelief: ((relief: Relief) => void) | undefined;
   readonly #sources: Occupants<unknown>[] = [];
   #isRunning = false;
-  /** Of the next search, if it waits. */
+  /** The timer of the next search, if it waits. */
   #timer: NodeJS.Timeout | undefined;
   /** When the next search may be, as in `performance.now()`. */
   #notBefore = 0;

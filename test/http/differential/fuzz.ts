@@ -73,7 +73,7 @@ interface Progress {
   readonly goesOn: boolean;
 }
 
-/** What a run ends with: a time of `performance.now()`, or a number of cases. */
+/** The end of a run: a time of `performance.now()`, or a number of cases. */
 interface End {
   readonly at: number;
   readonly cases: number;

@@ -28,7 +28,7 @@ for (const isAnnounced of [false, true])
     await client.until((received) => received.endsWith("hello"));
     const drained = early ?? drain();
     client.send(GET);
-    // What was sent before this has arrived with it.
+    // Whatever was sent before this has arrived with it.
     other.send("GET /other HTTP/1.1\r\nHost: a\r\n\r\n");
     assert.deepEqual(statuses(await other.rest()), [200]);
     for (const end of ends) end();

@@ -68,7 +68,7 @@ async function countOf(scheme: "http" | "https", control: string): Promise<numbe
   return sumOf(readMetrics(text).samples, name, new RegExp(`url_scheme="${scheme}"`));
 }
 
-/** What a balancer says of the TLS that it has ended. */
+/** A balancer's word on the TLS that it has ended. */
 const SSL = vector(0x20, Buffer.concat([Buffer.from([1, 0, 0, 0, 0]), vector(0x21, "TLSv1.3")]));
 
 async function serve(context: TestContext, app: string, ...args: readonly string[]): Promise<Stage> {

@@ -7,7 +7,7 @@ import { FrameClient, field, frame, request, reset, settings } from "../../suppo
 const HEADS = { POST: [0x83], HEAD: field(":method", "HEAD") };
 const REST = Buffer.from([0x84, 0x86, 0x41, 1, 0x61]);
 
-/** What a client does behind a part of its content. */
+/** The ways in which a client goes on behind a part of its content. */
 const ENDS: { readonly [what: string]: (client: FrameClient) => unknown } = {
   "resets the stream with NO_ERROR": (client) => client.send(reset(1, 0)),
   "resets the stream with CANCEL": (client) => client.send(reset(1, 8)),

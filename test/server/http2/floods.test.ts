@@ -21,7 +21,7 @@ import {
 const CALM = 11;
 /** Frames of a flood at most. A budget grows while its flood lasts, so on a slow machine it takes more of them. */
 const MANY = 60_000;
-/** What is sent in one turn: far more than any budget grows by meanwhile. */
+/** Frames sent in one turn: far more than any budget grows by meanwhile. */
 const BATCH = 200;
 
 interface Flood {

@@ -76,7 +76,7 @@ describe("unmodified", { concurrency: true }, () => {
           else client.socket.destroy();
           await until("nothing is in flight", () => served.server.inFlight().length === 0);
         }
-        // What the apps had begun ends here.
+        // Whatever the apps had begun ends here.
         await new Promise((resolve) => setTimeout(resolve, 1100));
         assert.equal((await ask(await served.session())).text, "0 bytes");
       });

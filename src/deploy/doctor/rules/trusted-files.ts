@@ -1,4 +1,4 @@
-/** Who may change what the server trusts: its configuration, certificates, keys and tokens. */
+/** Files that others may change, though the server trusts them: its configuration, certificates, keys and tokens. */
 import { type SettingName, settingLabel } from "../../../config/settings.ts";
 import type { Facts, TrustedFile, WritableStep } from "../facts.ts";
 import type { Match, Rule } from "../finding.ts";

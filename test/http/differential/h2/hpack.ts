@@ -20,7 +20,7 @@ const STATIC: readonly Field[] = (
     return [name, value];
   });
 
-/** What a peer allows that has sent no SETTINGS_HEADER_TABLE_SIZE. */
+/** The size that a peer allows that has sent no SETTINGS_HEADER_TABLE_SIZE. */
 export const TABLE_BYTES = 4096;
 const ENTRY_OVERHEAD = 32;
 

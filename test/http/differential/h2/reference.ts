@@ -103,7 +103,7 @@ class Reference extends SessionRules {
     if ((flags & 1) !== 0) this.#end(stream, []);
   }
 
-  /** Of a stream that has been refused the frames are ignored, and their errors may be. */
+  /** Frames of a stream that has been refused are ignored, and their errors may be. */
   #content(flags: number, payload: Buffer, { statuses, resets }: StreamVerdict): Buffer | undefined {
     try {
       return unpadded(flags, payload);

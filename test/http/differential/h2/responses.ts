@@ -1,4 +1,4 @@
-/** What a server of HTTP/2 has sent to one client: a response, or a reset, for each stream, and the end of the session. */
+/** Everything that a server of HTTP/2 has sent to one client: a response, or a reset, for each stream, and the end of the session. */
 import { FieldDecoder } from "./hpack.ts";
 
 export interface StreamAnswer {

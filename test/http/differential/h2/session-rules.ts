@@ -60,7 +60,7 @@ export class SessionRules {
     if (stream !== 0) throw new SessionError(ErrorCode.protocol);
     if ((flags & 1) !== 0) {
       if (payload.length > 0) throw new SessionError(ErrorCode.frameSize);
-      // What nobody has asked for ends the session in node:http2, which the RFC leaves open.
+      // An answer that nobody has asked for ends the session in node:http2, which the RFC leaves open.
       if (this.#isAcknowledged) this.mayEnd.add(ErrorCode.protocol);
       this.#isAcknowledged = true;
       return;
@@ -120,7 +120,7 @@ export class SessionRules {
     const increment = payload.readUInt32BE(0) & LARGEST_WINDOW;
     if (id === 0) {
       if (increment === 0) throw new SessionError(ErrorCode.protocol);
-      // What the server has sent, and taken off the window, only it knows.
+      // Only the server knows what it has sent, and taken off the window.
       this.#given += increment;
       if (this.#given > LARGEST_WINDOW) this.mayEnd.add(ErrorCode.flowControl).add(ErrorCode.protocol);
       return;

@@ -199,11 +199,17 @@ export interface AdminCertificate {
   readonly ciphers: string;
 }
 
+export interface ReadAdminCertificate {
+  readonly certificate: AdminCertificate;
+  /** Each names the setting and the file. */
+  readonly warnings: readonly string[];
+}
+
 /**
  * Reads the certificate and key of the admin listener; undefined if it has none.
  * @throws FatalError (usage) that names the setting and the file
  */
-export function readAdminCertificate(config: AdminTlsSettings): AdminCertificate | undefined {
+export function readAdminCertificate(config: AdminTlsSettings): ReadAdminCertificate | undefined {
   const { adminBind, adminCertfile, adminKeyfile } = config;
   if (adminKeyfile !== undefined && adminCertfile === undefined)
     fail("adminKeyfile", "there is no --admin-certfile for it");
@@ -213,12 +219,13 @@ export function readAdminCertificate(config: AdminTlsSettings): AdminCertificate
     adminKeyfile === undefined
       ? { setting: "adminCertfile", file: adminCertfile }
       : { setting: "adminKeyfile", file: adminKeyfile };
-  const { material } = readCertificate(
+  const { material, warnings } = readCertificate(
     { setting: "adminCertfile", file: adminCertfile },
     key,
     readPasswords(config),
   );
-  return { cert: material.certificate, key: material.key, ciphers: DEFAULT_CIPHERS };
+  const certificate = { cert: material.certificate, key: material.key, ciphers: DEFAULT_CIPHERS };
+  return { certificate, warnings };
 }
 
 function readAuthorities(file: string): string {

@@ -1,6 +1,6 @@
 /** `--admin-bind` over TLS: health checks and metrics, and a new certificate by a reload or an upgrade. */
 import assert from "node:assert/strict";
-import { copyFileSync } from "node:fs";
+import { chmodSync, copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { askTls } from "../support/ask-tls.ts";
@@ -17,6 +17,7 @@ test("health and metrics are served over TLS, and reloads and upgrades renew the
       copyFileSync(join(folder, `${name}.${end}`), join(folder, `admin.${end}`));
   };
   use("first");
+  chmodSync(join(folder, "admin.key"), 0o644);
   const command = startCommand(
     context,
     [
@@ -27,6 +28,7 @@ test("health and metrics are served over TLS, and reloads and upgrades renew the
     { cwd: folder },
   );
   await command.ready();
+  await command.line(/WARNING.*admin-keyfile: other users may read or write admin\.key/);
   const url = /Health at: (\S+)/.exec(await command.line(/Health at: /))?.[1] ?? "";
   assert.match(url, /^https:/);
   const trust = { port: Number(new URL(url).port), ca: authority.pem };

@@ -104,7 +104,7 @@ export class ControlEndpoints {
     const { adminBind } = this.#config;
     if (adminBind === undefined) return undefined;
     const routes = await adminRoutes(adminBind, await this.#routes(), this.#config);
-    return { routes, certificate: await adminCertificate(this.#config) };
+    return { routes, certificate: await adminCertificate(this.#config, this.#log) };
   }
 
   /**
@@ -130,7 +130,7 @@ export class ControlEndpoints {
    * @throws FatalError that names the setting and the file; the listener keeps the certificate it has
    */
   async renewCertificate(): Promise<void> {
-    const context = await adminCertificate(this.#config);
+    const context = await adminCertificate(this.#config, this.#log);
     if (context !== undefined) this.#health?.secure(context);
   }
 
@@ -269,10 +269,15 @@ async function showsDashboard(
 }
 
 /** The certificate of the admin listener; undefined for cleartext. */
-async function adminCertificate(config: EndpointConfig): Promise<AdminCertificate | undefined> {
+async function adminCertificate(
+  config: EndpointConfig,
+  log: ErrorLog,
+): Promise<AdminCertificate | undefined> {
   if (config.adminCertfile === undefined && config.adminKeyfile === undefined) return undefined;
   const { readAdminCertificate } = await import("../../tls/certificate-files.ts");
-  return readAdminCertificate(config);
+  const read = readAdminCertificate(config);
+  for (const warning of read?.warnings ?? []) log.warning(warning);
+  return read?.certificate;
 }
 
 async function openHealth(

@@ -50,7 +50,9 @@ async function calm(site: Site, workers: number | undefined): Promise<number> {
         site.census.look();
         const living = site.census.living.map(({ pid, role }) => `${role} ${pid}`);
         seen = `${JSON.stringify(status)}\nprocesses: ${living.join(", ")}`;
-        if (status?.state !== "serving" || status.workers.ready !== status.workers.target) return false;
+        // Workers are taken away down to none; a reload brings them back.
+        const stands = status?.state === "serving" || status?.workers.target === 0;
+        if (!stands || status.workers.ready !== status.workers.target) return false;
         if (workers !== undefined && status.workers.target !== workers) return false;
         const isWhole =
           site.census.having("worker").length === status.workers.target &&

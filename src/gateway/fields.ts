@@ -66,6 +66,17 @@ export function joinFields(raw: readonly string[]): Fields {
   return fields;
 }
 
+/** Collects the values of each field by lower-case name. @param fields alternating names and values */
+export function distinctFields(fields: readonly string[]): Record<string, string[]> {
+  const all: Record<string, string[]> = Object.create(null);
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = (fields[index] as string).toLowerCase();
+    all[name] ??= [];
+    all[name].push(fields[index + 1] as string);
+  }
+  return all;
+}
+
 function addField(raw: string[], name: string, value: unknown): void {
   if (!isFieldName(name)) {
     throw new GatewayError(clause.fields, `${JSON.stringify(name)} is not a valid field name`);

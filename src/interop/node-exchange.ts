@@ -7,7 +7,7 @@ import type { Duplex } from "node:stream";
 import { BodyError, ClientGone } from "../errors.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import type { Transport } from "../exchange/transport.ts";
-import { fieldPairs } from "../gateway/fields.ts";
+import { distinctFields, fieldPairs } from "../gateway/fields.ts";
 import { asksToClose, informationalHead } from "../http/response-head.ts";
 import { allowedTrailers, fieldValue, sentFields } from "./framing.ts";
 import type { HostedExchange } from "./hosted-app.ts";
@@ -143,7 +143,8 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
     if (this.#request.httpVersion === "1.0") return;
     const response = this.#response as unknown as RawResponse;
     // Node's objects for HTTP/2 have their stream.
-    if ("stream" in response) response.stream.additionalHeaders({ ...joined(fields), ":status": status });
+    if ("stream" in response)
+      response.stream.additionalHeaders({ ...distinctFields(fields), ":status": status });
     // Node's writeEarlyHints and writeContinue use this; no public method sends an arbitrary 1xx.
     else response._writeRaw(informationalHead(status, fields), "latin1");
   }
@@ -252,14 +253,3 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
 type RawResponse =
   | { _writeRaw(text: string, encoding: "latin1"): void }
   | { readonly stream: { additionalHeaders(headers: Record<string, string[] | number>): void } };
-
-/** Fields by lower-case name. @param fields alternating names and values */
-function joined(fields: readonly string[]): Record<string, string[]> {
-  const all: Record<string, string[]> = Object.create(null);
-  for (let index = 0; index < fields.length; index += 2) {
-    const name = (fields[index] as string).toLowerCase();
-    all[name] ??= [];
-    all[name].push(fields[index + 1] as string);
-  }
-  return all;
-}

@@ -4,6 +4,7 @@
  */
 import { Http2ServerRequest, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import { distinctFields } from "../../gateway/fields.ts";
 import { breakOff, socketOf } from "./compat-socket.ts";
 import type { StreamHead } from "./request-head.ts";
 import type { ArrivedHead } from "./session-exchange.ts";
@@ -77,11 +78,11 @@ export class CompatRequest extends Http2ServerRequest {
   }
 
   get headersDistinct(): Record<string, string[]> {
-    return distinct(this.rawHeaders);
+    return distinctFields(this.rawHeaders);
   }
 
   get trailersDistinct(): Record<string, string[]> {
-    return distinct(this.rawTrailers);
+    return distinctFields(this.rawTrailers);
   }
 }
 
@@ -106,16 +107,6 @@ Object.defineProperty(CompatRequest.prototype, "complete", {
 /** The error of Node's requests over HTTP/1.1 for the same. */
 function aborted(): Error {
   return Object.assign(new Error("aborted"), { code: "ECONNRESET" });
-}
-
-function distinct(fields: readonly string[]): Record<string, string[]> {
-  const all: Record<string, string[]> = Object.create(null);
-  for (let index = 0; index < fields.length; index += 2) {
-    const name = (fields[index] as string).toLowerCase();
-    all[name] ??= [];
-    all[name].push(fields[index + 1] as string);
-  }
-  return all;
 }
 
 /** Says that there is content, of which the length is not known: body parsers look for either field. */
